@@ -1,10 +1,7 @@
 //! Queries on workers, which run in this process behind real connections: answers equal those of one session.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-#[path = "support/tables.rs"]
-mod tables;
-
+use crate::support::tables::{self, testdata, write_tables};
+use crate::support::{Dir, SYNC, avro, lines, record, row};
 use avro_datafusion::cluster::{
     Channels, ClusterWorker, FixedWorkers, ScanProgress, TlsFiles, enable_distributed, planner, workers_progress,
 };
@@ -18,8 +15,6 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_distributed::DistributedExt;
 use std::net::TcpListener;
 use std::sync::{Arc, LazyLock, Mutex};
-use support::{Dir, SYNC, avro, lines, record, row};
-use tables::{testdata, write_tables};
 use tokio::runtime::Runtime;
 
 /// Three workers for all tests. Their threads end with the process.

@@ -1,15 +1,12 @@
 //! Decoded columns in memory: when they are kept, used and dropped, and that they never change an answer.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
+use crate::support::{self, Dir, Row, avro, record, row, run};
 use avro_datafusion::cache::ColumnCache;
 use avro_datafusion::{AvroOptions, register_all_with};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryPool, UnboundedMemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::Arc;
-use support::{Dir, Row, avro, record, row, run};
 
 /// A session that keeps columns in memory.
 struct Session {

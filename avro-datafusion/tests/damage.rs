@@ -1,12 +1,9 @@
 //! Queries around damaged blocks: remaining rows, observer events, and `avro_damage`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
+use crate::support::{self, Dir, Row, avro, check, record, row, run, session};
 use avro_datafusion::{AvroOptions, AvroSessionExt, DamagedBlock, OnCorruptBlock, ScanObserver};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::{Arc, Mutex};
-use support::{Dir, Row, avro, check, record, row, run, session};
 
 const SCHEMA: &[&str] = &[r#"{"name": "n", "type": "long"}"#, r#"{"name": "b", "type": "boolean"}"#];
 

@@ -1,13 +1,10 @@
 //! Tables over files with different schemas, and the options that resolve them: SQL and expected results.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
+use crate::support::{Dir, avro, check, record, row, session};
 use arrow_schema::{DataType, Field, Schema as ArrowSchema};
 use avro_datafusion::{AvroOptions, AvroSessionExt, FieldMatch, Limits, Schema};
 use std::collections::HashMap;
 use std::sync::Arc;
-use support::{Dir, avro, check, record, row, session};
 
 /// Three files of a table of users, each of the next version of its program.
 fn users() -> Dir {

@@ -1,15 +1,12 @@
 //! Table functions: arguments and results.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
+use crate::support::counting::Counting;
+use crate::support::{Dir, Row, SYNC, avro, check, record, row, run, session};
 use datafusion::prelude::SessionContext;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use std::sync::Arc;
-use support::counting::Counting;
-use support::{Dir, Row, SYNC, avro, check, record, row, run, session};
 use url::Url;
 
 const VALID: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/valid");

@@ -1,8 +1,6 @@
 //! Block indexes: same results as without, fewer bytes read, and stale indexes.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
+use crate::support::{self, Dir, Row, avro, query, record, row, run, session};
 use avro_datafusion::index::{IndexOptions, IndexProgress, build};
 use avro_datafusion::{AvroOptions, AvroSessionExt, Index, ScanObserver};
 use datafusion::common::{Column, ScalarValue};
@@ -11,7 +9,6 @@ use datafusion::prelude::{Expr, SessionConfig, SessionContext};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use support::{Dir, Row, avro, query, record, row, run, session};
 
 /// Keeps the warnings of queries.
 #[derive(Default)]

@@ -1,5 +1,4 @@
 //! SQL over Avro bytes in columns: `from_avro` decodes only what a query needs, with the same rows as decoding all.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use arrow_array::{ArrayRef, BinaryArray, BinaryViewArray, Int64Array, LargeBinaryArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};

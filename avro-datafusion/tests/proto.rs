@@ -1,10 +1,7 @@
 //! Plans that are encoded, decoded in another session and run there: the text of the plan and its rows stay the same.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-#[path = "support/tables.rs"]
-mod tables;
-
+use crate::support::tables::{self, testdata, write_tables};
+use crate::support::{Dir, avro, lines, record, row};
 use avro_datafusion::avro_arrow::Limits;
 use avro_datafusion::avro_arrow::json::{Encoder, Form};
 use avro_datafusion::proto::AvroCodec;
@@ -21,8 +18,6 @@ use datafusion_proto::physical_plan::DeduplicatingProtoConverter;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use support::{Dir, avro, lines, record, row};
-use tables::{testdata, write_tables};
 
 fn config(partitions: usize) -> SessionConfig {
     let mut config = SessionConfig::new().with_target_partitions(partitions);

@@ -1,5 +1,4 @@
 //! Pushdown of filters, struct fields and limits: same rows as without, and how much is read.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,16 +1,13 @@
 //! Requests to the object store: ranges instead of whole files, few for `LIMIT`, headers once.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
+use crate::support::counting::Counting;
+use crate::support::{Row, avro, record, row, run, session};
 use avro_datafusion::{AvroOptions, AvroSessionExt};
 use datafusion::prelude::SessionContext;
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use std::sync::Arc;
-use support::counting::Counting;
-use support::{Row, avro, record, row, run, session};
 use url::Url;
 
 const MB: u64 = 1 << 20;

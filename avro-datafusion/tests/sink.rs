@@ -1,8 +1,6 @@
 //! Writes from SQL: statements, and the resulting files or errors.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
+use crate::support::{self, Dir, check, query, run, session};
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::arrow::record_batch::RecordBatch;
@@ -10,7 +8,6 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::path::Path;
 use std::time::Duration;
-use support::{Dir, check, query, run, session};
 
 /// The files below a directory, as paths below it, sorted.
 fn files(dir: &Path) -> Vec<String> {

@@ -1,8 +1,7 @@
 //! Byte ranges and partitions: however a file is split, every row is read exactly once.
-#![allow(clippy::single_range_in_vec_init, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::single_range_in_vec_init)]
 
-mod support;
-
+use crate::support::{self, Dir, Row, SYNC, avro, query, record, row, session};
 use arrow_schema::{DataType, Field, Schema};
 use avro_datafusion::{AvroFormat, AvroOptions, AvroSessionExt, BlockAccessPlan};
 use datafusion::arrow::array::AsArray;
@@ -18,7 +17,6 @@ use object_store::ObjectStoreExt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use support::{Dir, Row, SYNC, avro, query, record, row, session};
 
 /// Rows of `i`, a text whose length varies and which sometimes is a sync marker, and `i` again.
 fn file(rows: i64, rows_per_block: usize) -> Vec<u8> {

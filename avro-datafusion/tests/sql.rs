@@ -1,8 +1,6 @@
 //! Queries over small Avro files: paths, columns of every type, files with different schemas. SQL and expected results.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
+use crate::support::{Dir, Row, avro, check, record, row, run, session};
 use avro_datafusion::{AvroOptions, AvroSessionExt, Partitions, Paths, Unions};
 use datafusion::arrow::array::{ArrayRef, Int64Array, ListArray, RecordBatch, StructArray};
 use datafusion::arrow::buffer::OffsetBuffer;
@@ -12,7 +10,6 @@ use datafusion::common::{Result, TableReference};
 use datafusion::prelude::DataFrame;
 use std::fs::File;
 use std::sync::Arc;
-use support::{Dir, Row, avro, check, record, row, run, session};
 
 const PEOPLE: &[&str] = &[
     r#"{"name": "id", "type": "long", "doc": "who"}"#,

@@ -1,13 +1,10 @@
 //! Statistics for the planner: estimates of distinct values from a few blocks of large local files.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
+use crate::support::{Dir, Row, avro, record, row, session};
 use avro_datafusion::{AvroOptions, AvroSessionExt};
 use datafusion::common::stats::Precision;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::prelude::SessionContext;
-use support::{Dir, Row, avro, record, row, session};
 
 /// Rows of a unique key, each key four times, three kinds, random numbers below 2,000, nulls, a list, and a long text.
 fn rows(range: std::ops::Range<i64>) -> Vec<Row> {

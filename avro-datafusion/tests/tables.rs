@@ -1,17 +1,14 @@
 //! Where the files of a table are: globs and alternatives on any store, several stores in one table, partitions with
 //! types, and which files a query does not even list or open.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
+use crate::support::counting::Counting;
+use crate::support::{Dir, Row, avro, check, record, row, run, session};
 use avro_datafusion::{AvroOptions, AvroSessionExt, PartitionTypes};
 use datafusion::prelude::SessionContext;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use std::sync::Arc;
-use support::counting::Counting;
-use support::{Dir, Row, avro, check, record, row, run, session};
 use url::Url;
 
 /// A file of one column `n`.

@@ -1,9 +1,7 @@
 //! The files of `testdata/valid`, written by other Avro implementations: a scan returns the decoder's rows, however it
 //! is split.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
+use crate::support::{self, query};
 use avro_arrow::ReaderBuilder;
 use avro_datafusion::{AvroOptions, AvroSessionExt, Unions};
 use datafusion::arrow::array::RecordBatch;
@@ -11,7 +9,6 @@ use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::path::{Path, PathBuf};
-use support::query;
 
 fn files() -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/valid");

@@ -1,16 +1,11 @@
 //! TPC-H's 22 queries over Avro tables at scale 0.01, compared with another engine's answers in `testdata/tpch`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-#[path = "support/tables.rs"]
-mod tables;
-
+use crate::support::query;
+use crate::support::tables::{testdata, write_tables};
 use avro_datafusion::{AvroOptions, AvroSessionExt, Strings};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::prelude::{SessionConfig, SessionContext};
-use support::query;
-use tables::{testdata, write_tables};
 
 /// The rows as text, in order.
 fn text(batches: &[RecordBatch]) -> Vec<Vec<String>> {

@@ -1,8 +1,7 @@
 //! `_file`, `_block`, `_row` and `_offset` in every kind of query, compared with `avro_blocks`; and their cost.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
+use crate::support::counting::Counting;
+use crate::support::{self, Dir, Row, avro, check, record, row, run, session};
 use avro_datafusion::{AvroOptions, AvroSessionExt, AvroTable, is_virtual_column};
 use datafusion::catalog::TableProvider;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -10,8 +9,6 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use std::sync::Arc;
-use support::counting::Counting;
-use support::{Dir, Row, avro, check, record, row, run, session};
 use url::Url;
 
 const SCHEMA: &[&str] = &[r#"{"name": "n", "type": "long"}"#, r#"{"name": "b", "type": "boolean"}"#];

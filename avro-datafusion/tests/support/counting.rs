@@ -13,24 +13,24 @@ use std::sync::{Arc, Mutex};
 
 /// Wraps a store.
 #[derive(Debug)]
-pub struct Counting {
+pub(crate) struct Counting {
     inner: Arc<dyn ObjectStore>,
     gets: Mutex<Vec<(String, Range<u64>)>>,
     lists: Mutex<Vec<String>>,
 }
 
 impl Counting {
-    pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
+    pub(crate) fn new(inner: Arc<dyn ObjectStore>) -> Self {
         Counting { inner, gets: Mutex::default(), lists: Mutex::default() }
     }
 
     /// The reads since this was last asked: paths and byte ranges.
-    pub fn take_gets(&self) -> Vec<(String, Range<u64>)> {
+    pub(crate) fn take_gets(&self) -> Vec<(String, Range<u64>)> {
         std::mem::take(&mut self.gets.lock().unwrap())
     }
 
     /// The listings since this was last asked: `all below x`, or `in x` where directories in `x` were not looked into.
-    pub fn take_lists(&self) -> Vec<String> {
+    pub(crate) fn take_lists(&self) -> Vec<String> {
         std::mem::take(&mut self.lists.lock().unwrap())
     }
 

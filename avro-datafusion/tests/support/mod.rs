@@ -1,9 +1,10 @@
 //! Shared test code: Avro files, and SQL results as text.
-#![allow(dead_code, unused_imports, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-pub mod counting;
+pub(crate) mod counting;
+pub(crate) mod tables;
+mod tpch;
 
-pub use avro_testing::wire::{Row, row};
+pub(crate) use avro_testing::wire::{Row, row};
 
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -11,33 +12,33 @@ use datafusion::error::Result;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::path::{Path, PathBuf};
 
-pub const SYNC: [u8; 16] = *b"\xa5sync\x00marker\xff\xfe\xfd\x01";
+pub(crate) const SYNC: [u8; 16] = *b"\xa5sync\x00marker\xff\xfe\xfd\x01";
 
 /// A container file of these rows, without compression.
-pub fn avro(schema: &str, rows: &[Row], rows_per_block: usize) -> Vec<u8> {
+pub(crate) fn avro(schema: &str, rows: &[Row], rows_per_block: usize) -> Vec<u8> {
     let metadata = [("avro.codec", &b"null"[..]), ("avro.schema", schema.as_bytes())];
     avro_testing::wire::file_of_rows(&metadata, rows, rows_per_block, &SYNC)
 }
 
 /// A record schema of these fields, given as JSON.
-pub fn record(fields: &[&str]) -> String {
+pub(crate) fn record(fields: &[&str]) -> String {
     format!(r#"{{"type": "record", "name": "r", "fields": [{}]}}"#, fields.join(", "))
 }
 
 /// A temporary directory of files.
-pub struct Dir(tempfile::TempDir);
+pub(crate) struct Dir(tempfile::TempDir);
 
 impl Dir {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Dir(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
     /// Writes a file, with the directories above it.
-    pub fn write(&self, path: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, path: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, bytes).unwrap();
@@ -45,35 +46,35 @@ impl Dir {
     }
 
     /// The text with `$DIR` for this directory.
-    pub fn hide(&self, text: &str) -> String {
+    pub(crate) fn hide(&self, text: &str) -> String {
         text.replace(self.0.path().to_str().unwrap(), "$DIR")
     }
 
     /// The text with this directory for `$DIR`.
-    pub fn show(&self, text: &str) -> String {
+    pub(crate) fn show(&self, text: &str) -> String {
         text.replace("$DIR", self.0.path().to_str().unwrap())
     }
 }
 
 /// A session with Avro registered, with this many partitions.
-pub fn session(partitions: usize) -> SessionContext {
+pub(crate) fn session(partitions: usize) -> SessionContext {
     avro_datafusion::new_session(SessionConfig::new().with_target_partitions(partitions)).unwrap()
 }
 
 /// Runs a query; column names and rows as text, a line each, or the error.
-pub async fn run(ctx: &SessionContext, sql: &str) -> String {
+pub(crate) async fn run(ctx: &SessionContext, sql: &str) -> String {
     match query(ctx, sql).await {
         Ok(batches) => lines(&batches),
         Err(e) => format!("error: {}", e.strip_backtrace()),
     }
 }
 
-pub async fn query(ctx: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>> {
+pub(crate) async fn query(ctx: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>> {
     ctx.sql(sql).await?.collect().await
 }
 
 /// Column names and rows as text, a line each.
-pub fn lines(batches: &[RecordBatch]) -> String {
+pub(crate) fn lines(batches: &[RecordBatch]) -> String {
     let options = FormatOptions::default().with_null("null");
     let mut lines = vec![];
     if let Some(first) = batches.first() {
@@ -93,7 +94,7 @@ pub fn lines(batches: &[RecordBatch]) -> String {
 
 /// Runs every case of SQL and expected text, and reports all that differ. A line `...` at the end of an expected error
 /// stands for any rest.
-pub async fn check(ctx: &SessionContext, dir: &Dir, cases: &[(&str, &str)]) {
+pub(crate) async fn check(ctx: &SessionContext, dir: &Dir, cases: &[(&str, &str)]) {
     let mut wrong = vec![];
     for (sql, expected) in cases {
         let expected: Vec<_> = expected.trim().lines().map(str::trim).collect();

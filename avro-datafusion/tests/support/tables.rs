@@ -1,9 +1,6 @@
 //! TPC-H's tables at scale 0.01 as Avro files: codecs, numbers of files and nullability differ.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "tpch.rs"]
-mod tpch;
-
+use super::tpch;
 use arrow_avro::compression::CompressionCodec::{self, Deflate, Snappy, ZStandard};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
@@ -19,7 +16,7 @@ const SCALE: f64 = 0.01;
 static POOL: LazyLock<TextPool> = LazyLock::new(|| TextPool::new(4 << 20, Distributions::static_default()));
 
 /// How each table is written: codec, number of files, whether its fields are `["null", T]`, rows in a block.
-pub const TABLES: [(&str, Option<CompressionCodec>, usize, bool, usize); 8] = [
+pub(crate) const TABLES: [(&str, Option<CompressionCodec>, usize, bool, usize); 8] = [
     ("lineitem", Some(Snappy), 3, false, 700),
     ("orders", Some(ZStandard), 2, true, 1000),
     ("partsupp", Some(Deflate), 1, false, 500),
@@ -31,7 +28,7 @@ pub const TABLES: [(&str, Option<CompressionCodec>, usize, bool, usize); 8] = [
 ];
 
 /// Writes the tables below a folder, each as a directory of files, and gives the columns of each.
-pub fn write_tables(folder: &Path) -> HashMap<&'static str, SchemaRef> {
+pub(crate) fn write_tables(folder: &Path) -> HashMap<&'static str, SchemaRef> {
     let mut schemas = HashMap::new();
     for (table, codec, files, nullable, block_rows) in TABLES {
         let rows = tpch::rows(table, SCALE, block_rows, &POOL).unwrap();
@@ -57,7 +54,7 @@ pub fn write_tables(folder: &Path) -> HashMap<&'static str, SchemaRef> {
 }
 
 /// A file of a query: its SQL, or the expected answer.
-pub fn testdata(number: usize, ending: &str) -> String {
+pub(crate) fn testdata(number: usize, ending: &str) -> String {
     let path = format!("{}/../testdata/tpch/q{number}.{ending}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(PathBuf::from(&path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }

@@ -19,7 +19,7 @@ use tpchgen_arrow::*;
 ///
 /// # Errors
 /// Where there is no such table.
-pub fn rows(
+pub(crate) fn rows(
     table: &str,
     scale: f64,
     batch_rows: usize,
@@ -60,7 +60,7 @@ pub fn rows(
 ///
 /// # Errors
 /// Of the batches, the writer or `out`.
-pub fn write_avro(
+pub(crate) fn write_avro(
     out: impl Write,
     schema: &SchemaRef,
     batches: impl IntoIterator<Item = Result<RecordBatch, ArrowError>>,

@@ -2,8 +2,6 @@
 //!
 //! `server` is the server, which notes requests and makes things go wrong; `data` makes files. Nothing here depends on
 //! the environment: options say where the server is and which keys it knows.
-#![cfg(feature = "cloud")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod costs;
 mod credentials;
