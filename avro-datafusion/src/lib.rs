@@ -55,6 +55,7 @@ mod table;
 mod functions;
 mod avro_functions;
 pub mod compat;
+mod common_subplans;
 mod sql_functions;
 mod session;
 #[cfg(feature = "proto")]
@@ -69,6 +70,7 @@ pub use avro_arrow::{
     Unions,
 };
 pub use avro_functions::takes_avro_options;
+pub use common_subplans::enable_common_subplans;
 pub use diagnostics::observer::ScanObserver;
 pub use error::file_error;
 pub use functions::{
@@ -80,6 +82,7 @@ pub use listing::location::expand_home;
 pub use listing::partition_columns::PartitionColumns;
 pub use listing::partition_values::RECORDED as PARTITION_SCHEMA_KEY;
 pub use listing::paths::Paths;
+pub use listing::shared::SharedListings;
 pub use listing::stored_file::StoredFile;
 pub use options::list::{OPTIONS, OptionInfo, OptionKind};
 pub use options::parse::parse_bytes;

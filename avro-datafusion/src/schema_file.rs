@@ -3,6 +3,7 @@
 use avro_arrow::idl::{Document, Import, Imported, is_protocol};
 use avro_arrow::schema::{Imports, Schema};
 use avro_arrow::{ErrorKind, Limits};
+use std::borrow::Cow;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,18 @@ const EXTENSIONS: [&str; 4] = ["avsc", "json", "avdl", "avpr"];
 
 /// Words that Avro IDL may start with.
 const IDL_WORDS: [&str; 8] = ["protocol", "namespace", "schema", "import", "record", "error", "enum", "fixed"];
+
+/// Names of the types that are schemas by themselves.
+const PRIMITIVES: [&str; 8] = ["null", "boolean", "int", "long", "float", "double", "bytes", "string"];
+
+/// Returns the JSON of a schema that is given as JSON or as the name of a primitive type; `None` if the text is a path.
+pub(crate) fn given_json(text: &str) -> Option<Cow<'_, str>> {
+    let text = text.trim();
+    if PRIMITIVES.contains(&text) {
+        return Some(Cow::Owned(format!("\"{text}\"")));
+    }
+    text.starts_with(['{', '[', '"']).then_some(Cow::Borrowed(text))
+}
 
 /// Splits `shop.avdl#Order` into the path of a schema file and the name of a type in it. A path of an existing file has
 /// no name.
@@ -212,6 +225,20 @@ fn add(imports: &mut Imports, file: &Path, limits: &Limits) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use avro_testing::check_all;
+
+    #[test]
+    fn given_json_tells_schemas_from_paths() {
+        let cases = [
+            ("\"int\"", Some("\"int\"")),
+            (" {\"type\"", Some("{\"type\"")),
+            ("[]", Some("[]")),
+            (" long ", Some("\"long\"")),
+            ("longer", None),
+            ("a.avsc", None),
+        ];
+        check_all(cases, |(text, expected)| assert_eq!(given_json(text).as_deref(), expected, "{text}"));
+    }
 
     #[test]
     fn schema_text_decodes_utf8_and_utf16() {

@@ -1,5 +1,5 @@
-//! The integration tests of this crate, as one program: each program of tests holds another copy of DataFusion, which is
-//! a third of a gigabyte without optimization.
+//! The integration tests of this crate, as one program: each program of tests holds another copy of DataFusion, a
+//! third of a gigabyte without optimization.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -8,6 +8,7 @@ mod support;
 mod cluster;
 #[cfg(feature = "cache")]
 mod column_cache;
+mod common_subplans;
 mod damage;
 mod evolution;
 mod functions;

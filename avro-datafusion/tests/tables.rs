@@ -2,8 +2,8 @@
 //! types, and which files a query does not even list or open.
 
 use crate::support::counting::Counting;
-use crate::support::{Dir, Row, avro, check, record, row, run, session};
-use avro_datafusion::{AvroOptions, AvroSessionExt, PartitionTypes};
+use crate::support::{Dir, Row, avro, check, lines, record, row, run, session};
+use avro_datafusion::{AvroOptions, AvroSessionExt, PartitionTypes, SharedListings};
 use datafusion::prelude::SessionContext;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -94,6 +94,31 @@ async fn url_globs_find_files() {
         AvroSessionExt::read_avro_table(&ctx, path, AvroOptions::default()).await.unwrap();
         assert_eq!(store.take_lists(), listed, "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shared_listings_list_once_in_a_statement() {
+    let files = [("day=1/a.avro", numbers(0..2)), ("day=2/b.avro", numbers(0..3))];
+    let store = store(&files).await;
+    let ctx = session(2);
+    register(&ctx, "s3://b", &store);
+    for (sql, rows) in [
+        ("SELECT count(n) AS c FROM 's3://b/'", "c\n5"),
+        ("SELECT count(n) AS c FROM read_avro('s3://b/*/*.avro') AS x JOIN 's3://b/*/*.avro' AS y USING (n)", "c\n9"),
+        ("SELECT sum(n) AS c FROM 's3://b/' WHERE day = '2'", "c\n3"),
+    ] {
+        store.take_lists();
+        let plan = async { ctx.sql(sql).await.unwrap().create_physical_plan().await.unwrap() };
+        let plan = SharedListings::default().scope(plan).await;
+        assert_eq!(store.take_lists(), ["all below "], "{sql}");
+        let batches = datafusion::physical_plan::collect(plan, ctx.task_ctx()).await.unwrap();
+        assert_eq!(lines(&batches), rows, "{sql}");
+    }
+
+    // The next statement has its own.
+    store.put(&Path::from("day=3/c.avro"), numbers(0..10).into()).await.unwrap();
+    assert_eq!(run(&ctx, "SELECT count(n) AS c FROM 's3://b/'").await, "c\n15");
+    assert!(store.take_lists().len() > 1);
 }
 
 #[tokio::test]

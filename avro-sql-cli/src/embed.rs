@@ -7,10 +7,10 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use avro_arrow::{ErrorKind, Position, tagged};
-use avro_datafusion::AvroOptions;
+use avro_datafusion::{AvroOptions, SharedListings};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
-use datafusion::common::SchemaError;
+use datafusion::common::{SchemaError, plan_err};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::utils::conjunction;
@@ -222,11 +222,13 @@ impl SqlSession {
         let sql = one_statement(sql)?;
         let context = self.with(run);
         let explain = |e| SqlFailure::of_statement(e, &context, sql);
-        let plan = rewrite::plan(&context.state(), sql).await.map_err(explain)?;
+        let listings = SharedListings::default();
+        let plan = listings.scope(rewrite::plan(&context.state(), sql)).await.map_err(explain)?;
         if matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) | LogicalPlan::Copy(_)) {
             return Err(SqlFailure::request("only queries have columns"));
         }
-        let schema = session::replan::physical_plan(context.state(), &plan).await.map_err(explain)?.schema();
+        let physical = listings.scope(session::replan::physical_plan(context.state(), &plan)).await;
+        let schema = physical.map_err(explain)?.schema();
         Ok(PlannedQuery { context, plan, schema })
     }
 
@@ -255,7 +257,7 @@ impl PlannedQuery {
     /// context to execute it in.
     ///
     /// # Errors
-    /// If it cannot be planned.
+    /// If there is no column of an index, or it cannot be planned.
     pub async fn select(
         &self,
         columns: Option<&[usize]>,
@@ -268,8 +270,11 @@ impl PlannedQuery {
         }
         if let Some(columns) = columns {
             let names = plan.schema().columns();
-            let column = |at: &usize| names.get(*at).cloned().map(Expr::Column);
-            plan = plan.project(columns.iter().filter_map(column))?;
+            let column = |at: &usize| match names.get(*at) {
+                Some(name) => Ok(Expr::Column(name.clone())),
+                None => plan_err!("column {at} of {}: counted from 0, there is no such column", names.len()),
+            };
+            plan = plan.project(columns.iter().map(column).collect::<Result<Vec<_>, DataFusionError>>()?)?;
         }
         let plan = plan.limit(0, limit)?.build()?;
         let state = self.context.state();

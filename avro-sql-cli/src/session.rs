@@ -21,7 +21,10 @@ use avro_arrow::tagged;
 use avro_datafusion::cache::{CacheOptions, ColumnCache, FileCached};
 use avro_datafusion::compat::enable_sql_semantics;
 use avro_datafusion::index::{self, FileIndexed, IndexOptions};
-use avro_datafusion::{AvroOptions, AvroSessionExt, AvroTable, StoredFile, register_sql_functions, wait_for_aborts};
+use avro_datafusion::{
+    AvroOptions, AvroSessionExt, AvroTable, SharedListings, StoredFile, enable_common_subplans, register_sql_functions,
+    wait_for_aborts,
+};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::TableReference;
@@ -298,6 +301,7 @@ pub(crate) fn new_context(resources: &Resources, reading: &AvroOptions) -> Resul
     let context = SessionContext::new_with_config_rt(config, runtime.build_arc()?);
     avro_datafusion::register_all_with(&context, reading.clone())?;
     enable_sql_semantics(&context)?;
+    enable_common_subplans(&context);
     register_sql_functions(&context)?;
     context.register_udf(type_of::TypeOf::new().into());
     context.register_udf(type_of::SqlTypeOf::new().into());
@@ -388,7 +392,8 @@ pub(crate) async fn start<E: From<Error>>(
     if rewrite::cache(&state, sql, read_only).await.map_err(&explain)? {
         return Ok(None);
     }
-    let mut plan = rewrite::plan(&state, sql).await.map_err(&explain)?;
+    let listings = SharedListings::default();
+    let mut plan = listings.scope(rewrite::plan(&state, sql)).await.map_err(&explain)?;
     if read_only {
         read_only::check(&plan)?;
     }
@@ -397,7 +402,7 @@ pub(crate) async fn start<E: From<Error>>(
     *appears_in_parts = staged.appears_in_parts(&plan);
     describe::hints(&plan).iter().for_each(|hint| print_note(&format!("avro-sql: {hint}")));
     let plan = describe::with_sql_types(plan).map_err(&explain)?;
-    let Some(mut rows) = begin(&running, plan, meter).await.map_err(&explain)? else { return Ok(None) };
+    let Some(mut rows) = begin(&running, plan, &listings, meter).await.map_err(&explain)? else { return Ok(None) };
     let Some(stats) = stats else { return Ok(Some((rows, staged))) };
     let mut n_rows = 0;
     while let Some(answer) = rows.next().await {
@@ -411,6 +416,7 @@ pub(crate) async fn start<E: From<Error>>(
 async fn begin(
     context: &SessionContext,
     plan: LogicalPlan,
+    listings: &SharedListings,
     meter: &PlanMeter,
 ) -> Result<Option<SendableRecordBatchStream>, DataFusionError> {
     let is_command = matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_));
@@ -420,7 +426,7 @@ async fn begin(
     }
     let task = Arc::new(frame.task_ctx());
     let (state, plan) = frame.into_parts();
-    let plan = replan::physical_plan(state, &plan).await?;
+    let plan = listings.scope(replan::physical_plan(state, &plan)).await?;
     meter.watch(Arc::clone(&plan));
     execute_stream(plan, task).map(Some)
 }

@@ -120,11 +120,25 @@ pub(super) fn fails(call: &CallConstants) -> Result<bool> {
 
 /// Returns the schemas of the messages, and the schema that values are resolved to: the one that is given, or that of
 /// the largest id. With a registry there may be none.
+///
+/// # Errors
+/// If there is no schema, or the call has two to resolve values to.
 pub(super) fn writers_and_reader(
     function: &str,
+    call: &CallConstants,
     sources: Sources,
     own: &AvroOptions,
 ) -> Result<(Writers, Option<Schema>)> {
+    let has_writers = sources.registry.is_some() || sources.known.is_some();
+    if has_writers
+        && let (Some(given), Some(_), Some(reader)) = (&sources.given, call.option("reader_schema"), &own.reader_schema)
+        && given.json() != reader.json()
+    {
+        return plan_err!(
+            "{function}: messages have the schemas of `schemas` or of the registry, so the second argument is the schema \
+             to read with, and so is `reader_schema`; give one of them"
+        );
+    }
     if let Some(registry) = sources.registry {
         return Ok((Writers::Registry(registry), sources.given.or(own.reader_schema.clone())));
     }
@@ -171,7 +185,7 @@ impl Decoding {
 
     fn new(function: &str, call: &CallConstants, sources: Sources) -> Result<Self> {
         let own = read_options(function, call, &sources.options)?;
-        let (writers, reader) = writers_and_reader(function, sources, &own)?;
+        let (writers, reader) = writers_and_reader(function, call, sources, &own)?;
         let Some(reader) = reader else {
             return plan_err!(
                 "{function}: the type of the result is not known; give the schema as the second argument, or the \

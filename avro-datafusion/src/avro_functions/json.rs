@@ -82,7 +82,7 @@ impl ToJson {
         }
         let form = form_of(call)?.unwrap_or(Form::Plain);
         let options = own.decoder(None, 1);
-        let (writers, reader) = writers_and_reader(NAME, sources, &own)?;
+        let (writers, reader) = writers_and_reader(NAME, call, sources, &own)?;
         let decoder = |writer: &Schema| {
             let decoder = Decoder::resolving(writer, reader.as_ref().unwrap_or(writer), form, &options);
             decoder.map_err(|e| DataFusionError::External(Box::new(e)).context(NAME))

@@ -22,6 +22,7 @@ mod needs;
 mod narrow;
 
 use crate::options::read::AvroOptions;
+use crate::schema_file::given_json;
 #[cfg(feature = "cluster")]
 use call::{CallConstants, DECODING};
 use datafusion::common::Result;
@@ -49,7 +50,7 @@ pub(crate) fn reads_schemas_here(call: &ScalarFunctionExpr) -> bool {
     match CallConstants::parse(call.name(), "", &constants.collect::<Vec<_>>()) {
         Ok(constants) => {
             let decodes = DECODING.contains(&call.name());
-            constants.schema.as_deref().map_or(decodes, |schema| !sources::is_text(schema))
+            constants.schema.as_deref().map_or(decodes, |schema| given_json(schema).is_none())
                 || ["schemas", "registry", "subject"].iter().any(|name| constants.option(name).is_some())
         }
         Err(_) => true,

@@ -5,7 +5,7 @@ use super::definitions::AvroDefinition;
 use super::registry::Registries;
 use super::sources::load_sources;
 use crate::functions::wait;
-use crate::listing::list::ListedFile;
+use crate::listing::listed::ListedFile;
 use crate::options::read::AvroOptions;
 use datafusion::common::Result;
 use datafusion::execution::runtime_env::RuntimeEnv;

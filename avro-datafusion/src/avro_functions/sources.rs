@@ -4,19 +4,17 @@
 use super::call::CallConstants;
 use super::registry::{Registries, Registry, address_of, schema_of_subject};
 use crate::io::object_version::ObjectSnapshot;
-use crate::listing::list::{ListedFile, list_some};
+use crate::listing::list::list_some;
+use crate::listing::listed::ListedFile;
 use crate::listing::location::Location;
 use crate::options::read::AvroOptions;
-use crate::schema_file::{parse_schema, schema_text};
+use crate::schema_file::{given_json, parse_schema, schema_text};
 use avro_arrow::container::Header;
 use avro_arrow::message::SchemaId;
 use avro_arrow::schema::Schema;
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err, plan_err};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use std::path::Path;
-
-/// Names of types that are schemas without quotes.
-const PRIMITIVES: [&str; 8] = ["null", "boolean", "int", "long", "float", "double", "bytes", "string"];
 
 /// Bytes of a file that are read first: all of most schema files, and most headers.
 const FIRST_BYTES: u64 = 256 << 10;
@@ -53,12 +51,14 @@ pub(super) async fn load_sources(
     let address = address_of(function, call, Registries::in_environment())?;
     let registry = address.map(|address| registries.get(address, &options.limits)).transpose()?;
     let given = match &call.schema {
-        Some(text) if is_text(text) => Some(parse(text, options)?),
-        Some(path) => {
-            let loaded = load(path, runtime, options).await?;
-            files.extend(loaded.files);
-            Some(loaded.value)
-        }
+        Some(schema) => match given_json(schema) {
+            Some(json) => Some(parse(&json, options)?),
+            None => {
+                let loaded = load(schema, runtime, options).await?;
+                files.extend(loaded.files);
+                Some(loaded.value)
+            }
+        },
         None => None,
     };
     let known = match call.option("schemas") {
@@ -79,17 +79,9 @@ pub(super) async fn load_sources(
     Ok(Loaded { value: Sources { given, known, registry, options: options.clone() }, files })
 }
 
-/// Whether this is the text of a schema, not the path of a file.
-pub(super) fn is_text(schema: &str) -> bool {
-    schema.trim_start().starts_with(['{', '[', '"']) || PRIMITIVES.contains(&schema.trim())
-}
-
-/// Parses the text of a schema.
-pub(super) fn parse(text: &str, options: &AvroOptions) -> Result<Schema> {
-    let text = text.trim();
-    let quoted = PRIMITIVES.contains(&text).then(|| format!("\"{text}\""));
-    let text = quoted.as_deref().unwrap_or(text);
-    let parsed = parse_schema(text, None, &options.imports, options.schema_type.as_deref(), &options.limits);
+/// Parses the JSON of a schema.
+pub(super) fn parse(json: &str, options: &AvroOptions) -> Result<Schema> {
+    let parsed = parse_schema(json, None, &options.imports, options.schema_type.as_deref(), &options.limits);
     parsed.map_err(|e| DataFusionError::External(Box::new(e)))
 }
 
@@ -163,23 +155,4 @@ async fn schema_of(file: &ListedFile, options: &AvroOptions) -> Result<Schema> {
 fn id_of(file: &ListedFile) -> Option<SchemaId> {
     let name = file.object.location.filename()?;
     SchemaId::parse(name.rsplit_once('.').map_or(name, |(stem, _)| stem))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use avro_testing::check_all;
-
-    #[test]
-    fn is_text_tells_schemas_from_paths() {
-        let cases = [
-            ("\"int\"", true),
-            (" {\"type\"", true),
-            ("[]", true),
-            ("long", true),
-            ("longer", false),
-            ("a.avsc", false),
-        ];
-        check_all(cases, |(schema, expected)| assert_eq!(is_text(schema), expected, "{schema}"));
-    }
 }

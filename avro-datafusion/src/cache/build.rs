@@ -9,7 +9,7 @@ use super::write::{CopyWriter, GroupEncoder, WriteError};
 use crate::block_index::format::Identity;
 use crate::error::file_error;
 use crate::io::readahead::{Object, ReadaheadPolicy};
-use crate::listing::list::ListedFile;
+use crate::listing::listed::ListedFile;
 use crate::listing::location::is_local;
 use crate::projection::DecodeColumns;
 use crate::schema::header_cache::{ColumnKey, FileHeader, HeaderCache};

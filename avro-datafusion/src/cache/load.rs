@@ -10,7 +10,7 @@ use super::parts::{BATCH_SIZE, FileJob, Part, PartSink};
 use crate::block_index::format::Identity;
 use crate::compact::compact;
 use crate::io::readahead::{Object, ReadaheadPolicy};
-use crate::listing::list::ListedFile;
+use crate::listing::listed::ListedFile;
 use crate::listing::location::is_local;
 use crate::nested_nulls::with_nulls_inside;
 use crate::options::read::{AvroOptions, CacheUse};

@@ -5,7 +5,7 @@ use super::copy::{CopyColumns, FileCopy};
 use super::directory::Directory;
 use super::keys::keyed_columns;
 use crate::block_index::format::Identity;
-use crate::listing::list::ListedFile;
+use crate::listing::listed::ListedFile;
 use crate::listing::location::file_name;
 use crate::options::read::{AvroOptions, CacheUse};
 use crate::projection::DecodeColumns;

@@ -35,7 +35,7 @@ mod column_cache;
 mod load;
 
 use crate::block_index::FileIndex;
-use crate::listing::list::ListedFile;
+use crate::listing::listed::ListedFile;
 use crate::options::read::AvroOptions;
 use arrow_schema::FieldRef;
 use copy::FileCopy;

@@ -12,6 +12,7 @@ mod gate;
 pub mod planner;
 pub mod worker;
 
+use crate::common_subplans;
 use datafusion::error::Result;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion_distributed::{DistributedExt, WorkerQueryContext, WorkerResolver};
@@ -54,7 +55,11 @@ impl WorkerResolver for FixedWorkers {
 /// # Ok(())
 /// # }
 /// ```
-pub fn enable_distributed(builder: SessionStateBuilder, workers: impl WorkerResolver + 'static) -> SessionStateBuilder {
+pub fn enable_distributed(
+    mut builder: SessionStateBuilder,
+    workers: impl WorkerResolver + 'static,
+) -> SessionStateBuilder {
+    common_subplans::disable(&mut builder);
     let builder = tasks::install(travel::coordinator(builder.with_distributed_worker_resolver(workers)));
     planner::install(builder)
 }

@@ -18,7 +18,7 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) const PING_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long the answer may take. Connections have threads of their own, so that busy workers answer too.
-pub(super) const PING_TIMEOUT: Duration = Duration::from_secs(4);
+pub(super) const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Bytes of the shortest token that is accepted: 16 random letters cannot be guessed over a network.
 const TOKEN_BYTES_MIN: usize = 16;

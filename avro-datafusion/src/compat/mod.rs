@@ -53,6 +53,7 @@ pub use in_order::KEEP_ORDER;
 pub(crate) use json::{Values, field as json_field, quote};
 pub(crate) use operand::{is_bytes, is_text};
 pub(crate) use pattern::Pattern;
+pub(crate) use table_functions::table_address;
 
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState};
@@ -91,7 +92,6 @@ pub(crate) fn wrapped(function: &ScalarUDF) -> Option<&Arc<ScalarUDF>> {
 }
 
 /// Returns whether a function runs a subquery in this process.
-#[cfg(feature = "proto")]
 pub(crate) fn is_subquery(function: &ScalarUDF) -> bool {
     #[cfg(feature = "sql")]
     return lateral::is_subquery(function);

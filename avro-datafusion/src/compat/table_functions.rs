@@ -5,7 +5,7 @@
 //! `SessionContext::read_table` share one name too.
 //!
 //! Here each call has a table name of its own, below an alias with DataFusion's name, if a plan has several calls of
-//! one function.
+//! one function. The references to a CTE have one call, and one name.
 //!
 //! Delete when: DataFusion returns `5, 2` for
 //! `SELECT (SELECT max(value) FROM generate_series(1, 5)), (SELECT max(value) FROM generate_series(1, 2))`.
@@ -13,6 +13,7 @@
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{Result, TableReference};
+use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, SubqueryAlias, TableScan, UNNAMED_TABLE};
 use datafusion::optimizer::AnalyzerRule;
@@ -52,9 +53,14 @@ impl AnalyzerRule for DistinctCalls {
         if repeated.is_empty() {
             return Ok(plan);
         }
+        let mut numbers = HashMap::new();
         let named = plan.transform_up_with_subqueries(|plan| {
             let (name, scan) = match called(&plan) {
-                Some(scan) if repeated.contains(&scan.table_name) => (scan.table_name.clone(), named(scan)),
+                Some(scan) if repeated.contains(&scan.table_name) => {
+                    let next = || CALLS.fetch_add(1, Ordering::Relaxed) + 1;
+                    let number = numbers.entry(table_address(scan)).or_insert_with(next);
+                    (scan.table_name.clone(), named(scan, *number))
+                }
                 _ => return Ok(Transformed::no(plan)),
             };
             let alias = SubqueryAlias::try_new(Arc::new(LogicalPlan::TableScan(scan)), name)?;
@@ -79,9 +85,16 @@ fn called(plan: &LogicalPlan) -> Option<&TableScan> {
     }
 }
 
-/// Returns the scan with a name that no other has.
-fn named(scan: &TableScan) -> TableScan {
-    let number = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
+/// Returns the address of the table that is scanned: equal names may be those of different tables.
+pub(crate) fn table_address(scan: &TableScan) -> usize {
+    match source_as_provider(&scan.source) {
+        Ok(provider) => Arc::as_ptr(&provider).cast::<()>().addr(),
+        Err(_) => Arc::as_ptr(&scan.source).cast::<()>().addr(),
+    }
+}
+
+/// Returns the scan with the name of its call.
+fn named(scan: &TableScan, number: u64) -> TableScan {
     let name = TableReference::bare(format!("{}#{number}", scan.table_name.table()));
     let projected_schema = Arc::new(scan.projected_schema.as_ref().clone().replace_qualifier(name.clone()));
     TableScan { table_name: name, projected_schema, ..scan.clone() }

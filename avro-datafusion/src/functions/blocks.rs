@@ -4,7 +4,7 @@
 use super::file_table::{PerFile, Run, file_table};
 use crate::error::file_error;
 use crate::io::object_version::ObjectSnapshot;
-use crate::listing::list::ListedFile;
+use crate::listing::listed::ListedFile;
 use crate::listing::location::is_local;
 use crate::options::read::AvroOptions;
 use crate::schema::header_cache;

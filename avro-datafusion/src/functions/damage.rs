@@ -3,7 +3,7 @@
 
 use super::file_table::{PerFile, Run, file_table};
 use crate::io::readahead::{Fetch, Object, ReadaheadPolicy};
-use crate::listing::list::ListedFile;
+use crate::listing::listed::ListedFile;
 use crate::listing::location::is_local;
 use crate::options::read::AvroOptions;
 use crate::schema::header_cache::{HeaderCache, Reads};

@@ -2,7 +2,8 @@
 
 use super::arguments::TableArguments;
 use crate::diagnostics::observer::ScanObserver;
-use crate::listing::list::{ListedFile, list_all, list_some};
+use crate::listing::list::{list_all, list_some};
+use crate::listing::listed::ListedFile;
 use crate::listing::location::Location;
 use crate::options::read::AvroOptions;
 use arrow_array::RecordBatch;

@@ -2,7 +2,7 @@
 
 use super::blocks::BlockWalk;
 use super::file_table::{PerFile, Run, file_table, readable};
-use crate::listing::list::ListedFile;
+use crate::listing::listed::ListedFile;
 use crate::options::read::AvroOptions;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};

@@ -1,7 +1,7 @@
 //! `SELECT .. FROM avro_metadata('path')`: a row for each entry of the headers' metadata.
 
 use super::file_table::{PerFile, Run, file_table, readable};
-use crate::listing::list::ListedFile;
+use crate::listing::listed::ListedFile;
 use crate::options::read::AvroOptions;
 use crate::schema::header_cache;
 use arrow_array::builder::{BinaryBuilder, Int64Builder, StringBuilder};

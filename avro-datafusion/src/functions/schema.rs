@@ -2,7 +2,7 @@
 
 use super::file_table::{PerFile, Run, file_table, readable};
 use crate::error::file_error;
-use crate::listing::list::ListedFile;
+use crate::listing::listed::ListedFile;
 use crate::options::read::AvroOptions;
 use crate::schema::header_cache::{HeaderCache, Reads};
 use arrow_array::builder::{BooleanBuilder, ListBuilder, StringBuilder};

@@ -1,11 +1,12 @@
 //! Lists the files at a table's locations.
 //!
 //! DataFusion's listing matches globs by file name only and not in URLs, caches results forever, and takes every file.
-//! This one lists at every scan and takes data files only (`data_files`).
+//! This one lists at every scan, but once in a statement (`shared`), and takes data files only (`data_files`).
 
-use crate::diagnostics::observer::ScanObserver;
 use crate::listing::data_files::{DataFiles, LeftOut, MAGIC, Named};
-use crate::listing::location::{Find, Location, file_name, is_local};
+use crate::listing::listed::{ListedFile, Listing};
+use crate::listing::location::{Find, Location, is_local};
+use crate::listing::shared;
 use datafusion::common::{Result, plan_err};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -13,32 +14,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::{DELIMITER, Path};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 
 /// Maximum directories listed one by one, and concurrently. If more are left, one recursive listing costs less.
 const DIRECTORIES_MAX: usize = 32;
-
-/// A file found by listing.
-#[derive(Clone)]
-pub(crate) struct ListedFile {
-    pub(crate) store: Arc<dyn ObjectStore>,
-    pub(crate) store_url: ObjectStoreUrl,
-    pub(crate) object: ObjectMeta,
-}
-
-impl ListedFile {
-    /// Returns the path or URL, for messages.
-    pub(crate) fn name(&self) -> String {
-        file_name(&self.store_url, &self.object.location)
-    }
-}
-
-impl fmt::Debug for ListedFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name())
-    }
-}
 
 /// Decides which directories can be skipped, by their partition values.
 pub(crate) trait DirectoryPruner: Sync {
@@ -60,45 +39,13 @@ pub(crate) enum Verdict {
     ListAll,
 }
 
-/// The files found at a location.
-pub(crate) struct Listing<'a> {
-    pub(crate) location: &'a Location,
-    /// The files, sorted by path.
-    pub(crate) files: Vec<ListedFile>,
-    /// Files without bytes, which are left out too.
-    empty: Vec<ListedFile>,
-    /// Files that are not data.
-    pub(crate) left_out: LeftOut,
-    /// Whether no file name has an extension.
-    all_bare: bool,
-    /// Whether an object store has neither an object of this name nor objects below it.
-    is_absent: bool,
-}
-
-impl Listing<'_> {
-    /// Returns the components of a file's path below the location, ending with the file name.
-    pub(crate) fn below<'f>(&'f self, file: &'f ListedFile) -> Vec<&'f str> {
-        self.location.below(&file.object.location)
-    }
-
-    /// Warns of files that look like data and were left out.
-    pub(crate) fn warn(&self, observer: Option<&dyn ScanObserver>) {
-        if let Some(observer) = observer
-            && !self.files.is_empty()
-            && let Some(warning) = self.left_out.warning(self.location.text(), self.all_bare)
-        {
-            observer.warning(&warning);
-        }
-    }
-}
-
 /// Lists the data files of each location. A file that matches several alternatives of one text is listed only once.
-pub(crate) async fn list<'a>(
-    locations: &'a [Location],
+pub(crate) async fn list(
+    locations: &[Location],
     runtime: &RuntimeEnv,
     extension: &str,
     prune: Option<&dyn DirectoryPruner>,
-) -> Result<Vec<Listing<'a>>> {
+) -> Result<Vec<Listing>> {
     let mut listings = Vec::with_capacity(locations.len());
     let mut seen = HashSet::new();
     for (i, location) in locations.iter().enumerate() {
@@ -115,18 +62,14 @@ pub(crate) async fn list<'a>(
 }
 
 /// Lists the data files of each location; a text without any files is an error.
-pub(crate) async fn list_some<'a>(
-    locations: &'a [Location],
-    runtime: &RuntimeEnv,
-    extension: &str,
-) -> Result<Vec<Listing<'a>>> {
+pub(crate) async fn list_some(locations: &[Location], runtime: &RuntimeEnv, extension: &str) -> Result<Vec<Listing>> {
     let listings = list(locations, runtime, extension, None).await?;
     reject_none(&listings)?;
     Ok(listings)
 }
 
 /// Lists all files of each location, empty ones too; a text without any files is an error.
-pub(crate) async fn list_all<'a>(locations: &'a [Location], runtime: &RuntimeEnv) -> Result<Vec<Listing<'a>>> {
+pub(crate) async fn list_all(locations: &[Location], runtime: &RuntimeEnv) -> Result<Vec<Listing>> {
     let mut listings = list(locations, runtime, "", None).await?;
     for listing in &mut listings {
         listing.files.append(&mut listing.empty);
@@ -137,7 +80,7 @@ pub(crate) async fn list_all<'a>(locations: &'a [Location], runtime: &RuntimeEnv
 }
 
 /// Returns an error if a text has no files.
-fn reject_none(listings: &[Listing<'_>]) -> Result<()> {
+fn reject_none(listings: &[Listing]) -> Result<()> {
     for of_text in listings.chunk_by(|_, next| next.location.is_alternative()) {
         if let Some(first) = of_text.first()
             && of_text.iter().all(|listing| listing.files.is_empty())
@@ -153,21 +96,47 @@ fn reject_none(listings: &[Listing<'_>]) -> Result<()> {
     Ok(())
 }
 
-async fn list_one<'a>(
-    location: &'a Location,
+async fn list_one(
+    location: &Location,
     runtime: &RuntimeEnv,
     extension: &str,
     prune: Option<&dyn DirectoryPruner>,
-) -> Result<Listing<'a>> {
+) -> Result<Listing> {
     let store_url = location.store();
     let store = runtime.object_store(&store_url)?;
-    let found = |object| ListedFile { store: Arc::clone(&store), store_url: store_url.clone(), object };
+    // All files of the location are right for a query that prunes, too.
+    if let Some(listing) = shared::get(&store, location, extension) {
+        return Ok(listing);
+    }
+    let listing = list_store(location, &store_url, &store, extension, prune).await?;
+    if prune.is_none() {
+        shared::put(&store, location, extension, &listing);
+    }
+    Ok(listing)
+}
+
+/// Lists the data files of a location in its store.
+async fn list_store(
+    location: &Location,
+    store_url: &ObjectStoreUrl,
+    store: &Arc<dyn ObjectStore>,
+    extension: &str,
+    prune: Option<&dyn DirectoryPruner>,
+) -> Result<Listing> {
+    let listing = |files, empty, left_out, all_bare, is_absent| Listing {
+        location: location.clone(),
+        files,
+        empty,
+        left_out,
+        all_bare,
+        is_absent,
+    };
+    let found = |object| ListedFile { store: Arc::clone(store), store_url: store_url.clone(), object };
     let (mut left_out, mut all_bare) = (LeftOut::default(), true);
     if matches!(location.find(), Find::File | Find::Either) {
         match store.head(location.base()).await {
             Ok(file) => {
-                let files = vec![found(file)];
-                return Ok(Listing { location, files, empty: vec![], left_out, all_bare: false, is_absent: false });
+                return Ok(listing(vec![found(file)], vec![], left_out, false, false));
             }
             Err(object_store::Error::NotFound { .. }) if matches!(location.find(), Find::Either) => {}
             Err(e) => return Err(e.into()),
@@ -175,8 +144,8 @@ async fn list_one<'a>(
     }
     let rule = DataFiles::new(extension);
     let (mut files, mut bare, mut empty) = (vec![], vec![], vec![]);
-    let objects = below(location, &store, prune, &mut left_out).await?;
-    let may_be_absent = matches!(location.find(), Find::Either) && !is_local(&store_url) && prune.is_none();
+    let objects = below(location, store, prune, &mut left_out).await?;
+    let may_be_absent = matches!(location.find(), Find::Either) && !is_local(store_url) && prune.is_none();
     let is_absent = may_be_absent && objects.is_empty() && left_out.is_empty();
     for object in objects {
         match location.named(&object.location, &rule) {
@@ -192,7 +161,7 @@ async fn list_one<'a>(
     }
     all_bare &= files.is_empty();
     let looked_at = stream::iter(bare).map(|object| {
-        let store = Arc::clone(&store);
+        let store = Arc::clone(store);
         async move { starts_avro(&store, &object).await.map(|is_avro| (object, is_avro)) }
     });
     let looked_at: Vec<(ObjectMeta, bool)> = looked_at.buffered(DIRECTORIES_MAX).try_collect().await?;
@@ -204,7 +173,7 @@ async fn list_one<'a>(
     }
     files.sort_unstable_by(|a, b| a.location.cmp(&b.location));
     let files = files.into_iter().map(found).collect();
-    Ok(Listing { location, files, empty, left_out, all_bare, is_absent })
+    Ok(listing(files, empty, left_out, all_bare, is_absent))
 }
 
 /// Returns whether an object begins with the magic bytes of Avro.

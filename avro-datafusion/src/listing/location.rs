@@ -10,7 +10,7 @@ use std::fs;
 use url::Url;
 
 /// One path, URL or glob.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Location {
     /// The text as the caller wrote it, for messages.
     text: String,
@@ -26,7 +26,7 @@ pub(crate) struct Location {
 }
 
 /// What is at a location.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Find {
     File,
     Directory,

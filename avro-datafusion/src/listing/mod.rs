@@ -6,4 +6,6 @@ pub(crate) mod paths;
 pub(crate) mod partition_values;
 pub(crate) mod partition_columns;
 pub(crate) mod stored_file;
+pub(crate) mod listed;
+pub(crate) mod shared;
 pub(crate) mod list;

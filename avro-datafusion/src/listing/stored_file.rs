@@ -1,7 +1,8 @@
 //! Files as bytes, for tools that work on files rather than rows.
 
 use crate::io::object_version::ObjectSnapshot;
-use crate::listing::list::{ListedFile, list_some};
+use crate::listing::list::list_some;
+use crate::listing::listed::ListedFile;
 use crate::listing::location::Location;
 use crate::options::read::AvroOptions;
 use bytes::Bytes;

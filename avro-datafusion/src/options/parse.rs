@@ -1,6 +1,6 @@
 //! Parses the values of options.
 
-use crate::schema_file::{parse_schema, schema_text, split_type_name};
+use crate::schema_file::{given_json, parse_schema, schema_text, split_type_name};
 use avro_arrow::Limits;
 use avro_arrow::schema::Schema;
 use datafusion::common::{Result, plan_err};
@@ -12,9 +12,9 @@ use std::str::FromStr;
 /// is the name of the option.
 pub(crate) fn schema(name: &str, text: &str, imports: &[PathBuf], limits: &Limits) -> Result<Schema> {
     let (file, type_name) = split_type_name(Path::new(text));
-    let (json, path) = match text.trim_start().starts_with(['{', '[', '"']) {
-        true => (text.to_owned(), None),
-        false => match std::fs::read(&file).map_err(|e| e.to_string()).and_then(|bytes| schema_text(&bytes)) {
+    let (json, path) = match given_json(text) {
+        Some(json) => (json.into_owned(), None),
+        None => match std::fs::read(&file).map_err(|e| e.to_string()).and_then(|bytes| schema_text(&bytes)) {
             Ok(json) => (json, Some(file.as_path())),
             Err(e) => {
                 return plan_err!(

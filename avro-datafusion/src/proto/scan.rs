@@ -13,6 +13,7 @@ use crate::scan::sent_file::SentFile;
 use crate::scan::source::AvroSource;
 use crate::schema::header_cache::HeaderCache;
 use crate::schema::reader_schema::ReaderSchema;
+use crate::schema_file::given_json;
 use crate::virtual_columns::without;
 use arrow_schema::{Schema, SchemaRef, SortOptions};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
@@ -196,7 +197,7 @@ fn decode_options(Options { pairs, schema }: Options) -> Result<AvroOptions> {
     let mut options = AvroOptions::default();
     for Pair { name, value } in pairs {
         // Any other text names a local file.
-        if ["reader_schema", "schema"].contains(&name.as_str()) && !value.trim_start().starts_with(['{', '[', '"']) {
+        if ["reader_schema", "schema"].contains(&name.as_str()) && given_json(&value).is_none() {
             return exec_err!("encoded plan: option `{name}` is not a schema");
         }
         options.set(&name, &value)?;

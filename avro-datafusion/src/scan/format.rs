@@ -1,7 +1,7 @@
 //! The file format that DataFusion registers.
 
 use crate::error::file_error;
-use crate::listing::list::{ListedFile, Listing};
+use crate::listing::listed::{ListedFile, Listing};
 use crate::listing::location::is_local;
 use crate::options::read::{AvroOptions, PartitionTypes, Partitions, read_options};
 use crate::scan::source::AvroSource;
@@ -94,7 +94,7 @@ impl AvroFormat {
     }
 
     /// Under [`OnCorruptBlock::Skip`], drops files without a valid header, with a warning.
-    pub(crate) async fn readable<'a>(&self, mut listings: Vec<Listing<'a>>) -> Result<Vec<Listing<'a>>> {
+    pub(crate) async fn readable(&self, mut listings: Vec<Listing>) -> Result<Vec<Listing>> {
         if self.options().on_corrupt_block != OnCorruptBlock::Skip {
             return Ok(listings);
         }
@@ -133,7 +133,7 @@ impl AvroFormat {
     /// Returns what the header of each file records about its partition columns: `None` where no type of such a column
     /// depends on it, since the types are declared (`given`), texts, or not asked for. With a reader schema, nothing
     /// else needs the headers now, and one file of each directory is asked.
-    pub(crate) async fn recorded(&self, listings: &[Listing<'_>], given: bool) -> Result<Vec<Option<String>>> {
+    pub(crate) async fn recorded(&self, listings: &[Listing], given: bool) -> Result<Vec<Option<String>>> {
         let options = self.options();
         let has_types =
             !given && options.partitions != Partitions::Ignore && options.partition_types == PartitionTypes::Infer;

@@ -8,7 +8,7 @@ use crate::diagnostics::metrics::ScanMetrics;
 use crate::error::file_error;
 use crate::io::readahead::{Object, ReadaheadPolicy};
 #[cfg(feature = "cache")]
-use crate::listing::list::ListedFile;
+use crate::listing::listed::ListedFile;
 use crate::listing::location::{file_name, is_local};
 use crate::projection::DecodeColumns;
 use crate::scan::access_plan::BlockAccessPlan;

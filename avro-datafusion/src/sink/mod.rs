@@ -12,7 +12,7 @@ pub(crate) mod upload;
 
 use crate::error::file_error;
 use crate::index::{IndexOptions, build_files};
-use crate::listing::list::ListedFile;
+use crate::listing::listed::ListedFile;
 use crate::listing::location::{file_name, is_local};
 use crate::options::read::AvroOptions;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};

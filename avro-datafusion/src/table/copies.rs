@@ -7,7 +7,7 @@ use crate::cache::{
     self, AutoCopies, CacheOptions, ColumnCache, ColumnLoader, CopyMaker, FileCached, FileColumns, PlannedCopy,
     ScanColumns, ScanCopies, build_files, directory_of, index_of,
 };
-use crate::listing::list::ListedFile;
+use crate::listing::listed::ListedFile;
 use crate::listing::location::file_name;
 use crate::options::read::CacheUse;
 use crate::table::provider::AvroTable;

@@ -2,7 +2,8 @@
 
 use crate::block_index;
 use crate::index;
-use crate::listing::list::{ListedFile, Listing, list, list_some};
+use crate::listing::list::{list, list_some};
+use crate::listing::listed::{ListedFile, Listing};
 use crate::listing::location::{Find, Location};
 use crate::listing::partition_values::{self, Directories, PartitionFilters};
 use crate::listing::paths::Paths;

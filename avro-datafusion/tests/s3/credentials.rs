@@ -68,7 +68,7 @@ async fn credentials_come_from_the_environment() {
     ];
     for (variables, expected) in cases {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "credentials::credentials_come_from_the_environment", "--nocapture"]).env_clear();
+        command.args(["--exact", "s3::credentials::credentials_come_from_the_environment", "--nocapture"]).env_clear();
         command.env(INSIDE, "1").env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", dir.path());
         // Where there is no such thing, looking for it takes time.
         command.env("AWS_EC2_METADATA_DISABLED", "true").envs(variables.iter().copied());

@@ -1,5 +1,6 @@
 //! The progress of a query: bytes and rows from the metrics of its scans.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[cfg(feature = "cluster")]
@@ -27,7 +28,12 @@ impl Meter for PlanMeter {
         let mut reading = Reading::default();
         // Plans may be deep, so the walk uses a list instead of recursion.
         let mut rest: Vec<_> = plan.into_iter().collect();
+        // A common subplan has several places.
+        let mut seen = HashSet::new();
         while let Some(plan) = rest.pop() {
+            if !seen.insert(Arc::as_ptr(&plan).cast::<()>()) {
+                continue;
+            }
             #[cfg(feature = "cluster")]
             if let Some(read) = workers_progress(plan.as_ref()) {
                 reading.bytes += read.bytes;

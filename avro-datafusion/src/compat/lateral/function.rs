@@ -55,7 +55,6 @@ struct Compiled {
 }
 
 /// Returns whether a function runs a subquery. It holds a plan and works in this process only.
-#[cfg(feature = "proto")]
 pub(in crate::compat) fn is_subquery(function: &datafusion::logical_expr::ScalarUDF) -> bool {
     function.inner().is::<SubqueryFunction>()
 }

@@ -19,6 +19,8 @@ mod push;
 mod relation;
 mod rule;
 
+pub(super) use function::is_subquery;
+
 use datafusion::execution::SessionState;
 use std::cell::Cell;
 use std::sync::Arc;
@@ -37,9 +39,6 @@ pub(super) fn register(state: &mut SessionState) -> datafusion::common::Result<(
 pub(super) fn unregistered() -> Vec<Arc<datafusion::logical_expr::ScalarUDF>> {
     vec![Arc::new(ordinals::ordinals())]
 }
-
-#[cfg(feature = "proto")]
-pub(super) use function::is_subquery;
 
 /// Returns distinct names for columns, which no statement uses.
 #[derive(Debug, Default)]

@@ -21,7 +21,7 @@ struct CopyOption {
 
 /// Rewrites the options in parentheses.
 pub(super) fn rewrite(tokens: &mut Vec<TokenWithSpan>) -> Result<()> {
-    let Some(options_at) = options(tokens) else { return Ok(()) };
+    let Some((options_at, is_explained)) = options(tokens) else { return Ok(()) };
     let Some(span) = tokens.get(options_at).map(|token| token.span) else { return Ok(()) };
     let end = tokens.iter().position(|token| token.token == Token::SemiColon).unwrap_or(tokens.len());
     let found = parse(tokens.get(options_at..end).unwrap_or_default())?;
@@ -32,6 +32,8 @@ pub(super) fn rewrite(tokens: &mut Vec<TokenWithSpan>) -> Result<()> {
             "partition_by" => partitions.extend(option.values),
             // Files are replaced in any case.
             "overwrite" | "overwrite_or_ignore" => {}
+            // Nothing is written, so there are no statistics.
+            "return_stats" if is_explained => {}
             _ => others.push(option),
         }
     }
@@ -42,7 +44,7 @@ pub(super) fn rewrite(tokens: &mut Vec<TokenWithSpan>) -> Result<()> {
         made.extend([word("STORED"), word("AS"), Token::make_word(&name, None)]);
     }
     if !partitions.is_empty() {
-        let names = partitions.iter().filter_map(text).map(|name| Token::make_word(&name, None));
+        let names = partitions.iter().filter_map(text).map(|name| Token::make_word(&name, Some('"')));
         made.extend([word("PARTITIONED"), word("BY"), Token::LParen]);
         made.extend(listed(names.map(|name| vec![name])));
         made.push(Token::RParen);
@@ -60,11 +62,27 @@ pub(super) fn rewrite(tokens: &mut Vec<TokenWithSpan>) -> Result<()> {
     Ok(())
 }
 
-/// Returns where the options begin: at the parenthesis after the target, or at `WITH` before it.
-fn options(tokens: &[TokenWithSpan]) -> Option<usize> {
-    let is_word = |at: usize, keyword: Keyword| matches!(tokens.get(at).map(|token| &token.token), Some(Token::Word(word)) if word.keyword == keyword);
+/// Returns where the options begin, at the parenthesis after the target or at `WITH` before it, and whether the
+/// statement is explained.
+fn options(tokens: &[TokenWithSpan]) -> Option<(usize, bool)> {
+    let keyword = |at: usize| match tokens.get(at).map(|token| &token.token) {
+        Some(Token::Word(word)) => Some(word.keyword),
+        _ => None,
+    };
+    let is_word = |at: usize, wanted: Keyword| keyword(at) == Some(wanted);
     let mut words = (0..tokens.len()).filter(|at| tokens.get(*at).is_some_and(|token| !is_space(&token.token)));
-    if !is_word(words.next()?, Keyword::COPY) {
+    let mut first = words.next()?;
+    let is_explained = is_word(first, Keyword::EXPLAIN);
+    if is_explained {
+        first = words.next()?;
+        while let Some(Keyword::ANALYZE | Keyword::VERBOSE | Keyword::FORMAT) = keyword(first) {
+            if is_word(first, Keyword::FORMAT) {
+                words.next()?; // its name
+            }
+            first = words.next()?;
+        }
+    }
+    if !is_word(first, Keyword::COPY) {
         return None;
     }
     let mut depth = 0usize;
@@ -76,7 +94,7 @@ fn options(tokens: &[TokenWithSpan]) -> Option<usize> {
                 words.next()?; // the target
                 let begin = words.next()?;
                 let first = if is_word(begin, Keyword::WITH) { words.next()? } else { begin };
-                return (tokens.get(first)?.token == Token::LParen).then_some(begin);
+                return (tokens.get(first)?.token == Token::LParen).then_some((begin, is_explained));
             }
             _ => {}
         }
@@ -146,12 +164,27 @@ fn text(token: &Token) -> Option<String> {
     }
 }
 
-/// Gives the options of a `COPY` the names and values of its format.
+/// Gives the options of a `COPY` the names and values of its format, and partition columns their names: DataFusion
+/// takes the quotes of `PARTITIONED BY ("a")` as a part of the name.
 pub(super) fn name_options(statement: &mut Statement) {
     match statement {
-        Statement::CopyTo(copy) => name_copy_options(copy),
+        Statement::CopyTo(copy) => {
+            copy.partitioned_by.iter_mut().for_each(unquote);
+            name_copy_options(copy);
+        }
+        Statement::CreateExternalTable(table) => table.table_partition_cols.iter_mut().for_each(unquote),
         Statement::Explain(explain) => name_options(&mut explain.statement),
         _ => {}
+    }
+}
+
+/// Takes the quotes off an identifier that is written with them.
+fn unquote(name: &mut String) {
+    for quote in ['"', '`'] {
+        if let Some(inner) = name.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
+            *name = inner.replace(&format!("{quote}{quote}"), &quote.to_string());
+            return;
+        }
     }
 }
 
