@@ -24,19 +24,19 @@ pub(super) struct SharedRows {
     input: Arc<dyn ExecutionPlan>,
     /// The number of places in the plan that use the rows, which is known when all of it has been planned.
     uses: AtomicUsize,
-    running: Mutex<Running>,
+    progress: Mutex<Progress>,
 }
 
 #[derive(Default)]
-struct Running {
+struct Progress {
     rows: Option<Shared<BoxFuture<'static, Computed>>>,
     /// How many partitions of how many uses have started.
     started: usize,
 }
 
-impl fmt::Debug for Running {
+impl fmt::Debug for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running").field("started", &self.started).finish_non_exhaustive()
+        f.debug_struct("Progress").field("started", &self.started).finish_non_exhaustive()
     }
 }
 
@@ -48,7 +48,7 @@ struct Rows(Vec<(Vec<RecordBatch>, MemoryReservation)>);
 
 impl SharedRows {
     pub(super) fn new(input: Arc<dyn ExecutionPlan>) -> Self {
-        SharedRows { input, uses: AtomicUsize::new(0), running: Mutex::default() }
+        SharedRows { input, uses: AtomicUsize::new(0), progress: Mutex::default() }
     }
 
     pub(super) fn input(&self) -> &Arc<dyn ExecutionPlan> {
@@ -57,16 +57,16 @@ impl SharedRows {
 
     /// Returns the rows for one partition of one use. After the last has started, only those that run keep the rows.
     fn start(&self, context: &Arc<TaskContext>) -> Shared<BoxFuture<'static, Computed>> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let rows = running.rows.get_or_insert_with(|| {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = progress.rows.get_or_insert_with(|| {
             let computed = compute(Arc::clone(&self.input), Arc::clone(context));
             computed.map(|rows| rows.map_err(Arc::new)).boxed().shared()
         });
         let rows = rows.clone();
-        running.started += 1;
+        progress.started += 1;
         let partitions = self.input.properties().partitioning.partition_count();
-        if running.started == self.uses.load(Ordering::Relaxed) * partitions {
-            *running = Running::default();
+        if progress.started == self.uses.load(Ordering::Relaxed) * partitions {
+            *progress = Progress::default();
         }
         rows
     }

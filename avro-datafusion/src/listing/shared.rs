@@ -33,10 +33,10 @@ tokio::task_local! {
 /// # }
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct SharedListings(Arc<Mutex<HashMap<Key, Kept>>>);
+pub struct SharedListings(Arc<Mutex<HashMap<ListingKey, Kept>>>);
 
 /// A location in a store, by the store's address, and the extension of data files.
-type Key = (usize, Location, String);
+type ListingKey = (usize, Location, String);
 
 /// The store is kept with its files, so that no other has its address.
 #[derive(Debug)]
@@ -67,6 +67,6 @@ pub(super) fn put(store: &Arc<dyn ObjectStore>, location: &Location, extension: 
     }
 }
 
-fn key(store: &Arc<dyn ObjectStore>, location: &Location, extension: &str) -> Key {
+fn key(store: &Arc<dyn ObjectStore>, location: &Location, extension: &str) -> ListingKey {
     (Arc::as_ptr(store).cast::<()>().addr(), location.clone(), extension.to_owned())
 }
