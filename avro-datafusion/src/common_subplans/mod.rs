@@ -1,9 +1,9 @@
 //! Aggregates that a query has more than once are computed once.
 //!
 //! DataFusion plans a common table expression (CTE) again at each reference. Here, subplans that are equal once filters
-//! have been pushed into them become scans of one table. Its rows are computed at the first scan and kept until the last
-//! has started (`find`, `table`, `exec`), in the columns that any of them needs (`narrow`). Only subplans that end in an
-//! aggregate, `DISTINCT` or window functions are shared: others are cheap to compute again, or large.
+//! have been pushed into them become scans of one table. Its rows are computed at the first scan and kept until the
+//! last has started (`find`, `table`, `exec`), in the columns that any of them needs (`narrow`). Only subplans that end
+//! in an aggregate, `DISTINCT` or window functions are shared: others are cheap to compute again, or large.
 
 mod exec;
 mod table;
