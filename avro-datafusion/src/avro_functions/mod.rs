@@ -22,6 +22,7 @@ mod needs;
 mod narrow;
 
 use crate::options::read::AvroOptions;
+#[cfg(feature = "cluster")]
 use crate::schema_file::given_json;
 #[cfg(feature = "cluster")]
 use call::{CallConstants, DECODING};

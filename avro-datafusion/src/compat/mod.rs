@@ -57,7 +57,6 @@ pub(crate) use table_functions::table_address;
 
 use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState};
-#[cfg(feature = "proto")]
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
