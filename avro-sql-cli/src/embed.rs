@@ -257,7 +257,7 @@ impl PlannedQuery {
     /// context to execute it in.
     ///
     /// # Errors
-    /// If there is no column of an index, or it cannot be planned.
+    /// If there is no column at an index, or the query cannot be planned.
     pub async fn select(
         &self,
         columns: Option<&[usize]>,
@@ -272,7 +272,7 @@ impl PlannedQuery {
             let names = plan.schema().columns();
             let column = |at: &usize| match names.get(*at) {
                 Some(name) => Ok(Expr::Column(name.clone())),
-                None => plan_err!("column {at} of {}: counted from 0, there is no such column", names.len()),
+                None => plan_err!("there is no column {at}: the query has {}, counted from 0", names.len()),
             };
             plan = plan.project(columns.iter().map(column).collect::<Result<Vec<_>, DataFusionError>>()?)?;
         }
@@ -379,4 +379,23 @@ fn of_io(e: &io::Error) -> Class {
 /// Returns a text on one line, as messages are.
 pub fn on_one_line(text: &str) -> String {
     one_line(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn select_of_a_missing_column_is_an_error() -> Result<(), Box<dyn StdError>> {
+        let session = SqlSession::open(Settings::default(), &AvroOptions::default())?;
+        let query = session.query("SELECT 1 AS a, 2 AS b", &Run::default()).await?;
+        let (plan, _) = query.select(Some(&[1]), &[], None).await?;
+        assert_eq!(plan.schema().field(0).name(), "b");
+        let error = query.select(Some(&[0, 2]), &[], None).await.err().map(|e| e.strip_backtrace());
+        assert_eq!(
+            error.as_deref(),
+            Some("Error during planning: there is no column 2: the query has 2, counted from 0")
+        );
+        Ok(())
+    }
 }

@@ -122,7 +122,7 @@ pub(super) fn fails(call: &CallConstants) -> Result<bool> {
 /// the largest id. With a registry there may be none.
 ///
 /// # Errors
-/// If there is no schema, or the call has two to resolve values to.
+/// If the call has no schema, or two schemas to read with.
 pub(super) fn writers_and_reader(
     function: &str,
     call: &CallConstants,
@@ -135,8 +135,8 @@ pub(super) fn writers_and_reader(
         && given.json() != reader.json()
     {
         return plan_err!(
-            "{function}: messages have the schemas of `schemas` or of the registry, so the second argument is the schema \
-             to read with, and so is `reader_schema`; give one of them"
+            "{function}: there are two schemas to read with, that of `reader_schema` and that of the second argument or \
+             of `subject`; give one of them"
         );
     }
     if let Some(registry) = sources.registry {

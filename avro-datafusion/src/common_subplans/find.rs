@@ -30,7 +30,7 @@ struct EqualSubplans {
     replacement: Option<LogicalPlan>,
 }
 
-/// The groups of each subplan.
+/// Subplans that are equal but for their tables, and the groups of those with equal tables.
 type SubplanGroups = HashMap<LogicalPlan, Vec<EqualSubplans>>;
 
 impl OptimizerRule for CommonSubplans {
@@ -98,7 +98,7 @@ impl OptimizerRule for CommonSubplans {
     }
 }
 
-/// Returns whether a subplan is worth keeping: it reads more rows than it has.
+/// Returns whether a subplan is worth keeping: its last step is an aggregate, `DISTINCT`, or window functions.
 fn is_costly(node: &LogicalPlan) -> bool {
     matches!(node, LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(_) | LogicalPlan::Window(_))
 }
@@ -124,7 +124,7 @@ fn group(groups: &mut Vec<EqualSubplans>, tables: Vec<usize>) -> &mut EqualSubpl
     &mut groups[at]
 }
 
-/// Returns the group of a subplan that there is more than once.
+/// Returns the group of a subplan, if it has more than one.
 fn find<'g>(groups: &'g mut SubplanGroups, node: &LogicalPlan) -> Result<Option<&'g mut EqualSubplans>> {
     if !is_costly(node) {
         return Ok(None);

@@ -17,9 +17,10 @@ use std::sync::Arc;
 /// The rule of DataFusion after which ours runs: filters are in place then, and each reference has all columns still.
 const AFTER: &str = "push_down_filter";
 
-/// Computes aggregates that a query has more than once only once.
+/// Makes a session compute an aggregate once that a query has several times, such as that of a CTE.
 ///
-/// With workers they are computed at each use, since each may run on another machine.
+/// Its rows are kept in memory, within the session's memory pool, until the last use has started. If they do not fit,
+/// each use computes them. Workers compute them at each use, since each may run on another machine.
 pub fn enable_common_subplans(ctx: &SessionContext) {
     let state = ctx.state_ref();
     let mut state = state.write();
@@ -27,15 +28,17 @@ pub fn enable_common_subplans(ctx: &SessionContext) {
         return;
     }
     let mut builder = SessionStateBuilder::new_from_existing(state.clone());
-    if let Some(optimizer) = builder.optimizer() {
-        let at = optimizer.rules.iter().position(|known| known.name() == AFTER).map_or(0, |at| at + 1);
-        optimizer.rules.insert(at, Arc::new(find::CommonSubplans));
+    // A session that does not push filters down keeps its plans: it would share too much.
+    if let Some(optimizer) = builder.optimizer()
+        && let Some(at) = optimizer.rules.iter().position(|known| known.name() == AFTER)
+    {
+        optimizer.rules.insert(at + 1, Arc::new(find::CommonSubplans));
         optimizer.rules.push(Arc::new(narrow::NarrowSubplans));
     }
     *state = builder.build();
 }
 
-/// Removes the rule.
+/// Removes the rules.
 #[cfg(feature = "cluster")]
 pub(crate) fn disable(builder: &mut SessionStateBuilder) {
     if let Some(optimizer) = builder.optimizer() {

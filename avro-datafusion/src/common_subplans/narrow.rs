@@ -1,6 +1,7 @@
 //! Leaves out the columns of common subplans that no use needs.
 
 use super::table::SubplanTable;
+use crate::compat::table_address;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::error::Result;
@@ -74,7 +75,7 @@ fn with_table(scan: &TableScan, mut pass: impl FnMut(usize, &SubplanTable) -> Re
     if let Ok(provider) = source_as_provider(&scan.source)
         && let Some(table) = provider.downcast_ref::<SubplanTable>()
     {
-        pass(Arc::as_ptr(&provider).cast::<()>().addr(), table)?;
+        pass(table_address(scan), table)?;
     }
     Ok(())
 }

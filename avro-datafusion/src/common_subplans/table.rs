@@ -4,7 +4,7 @@ use super::exec::{CommonSubplanExec, SharedRows};
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableType};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::ExecutionPlan;
@@ -71,7 +71,7 @@ impl TableProvider for SubplanTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let rows = self.rows.get_or_try_init(|| async {
             let input = session.create_physical_plan(&self.plan).await?;
-            Ok::<_, datafusion::error::DataFusionError>(Arc::new(SharedRows::new(input)))
+            Ok::<_, DataFusionError>(Arc::new(SharedRows::new(input)))
         });
         let rows = rows.await?;
         let own = session.create_physical_plan(&self.plan).await?;

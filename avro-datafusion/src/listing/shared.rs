@@ -15,9 +15,10 @@ tokio::task_local! {
 
 /// Listings that the steps of planning one statement share, so that each location is listed once.
 ///
-/// Without it, a query lists a directory two to four times: to know its format, for its columns, and for its scan. With
-/// it, the query also sees the same files in each step. Use a new value for each statement, so that
-/// each sees new files, and only to plan: a statement that writes changes what it has listed.
+/// Without it, a query lists a directory two or three times: to know its format, for its columns, and for its scan.
+/// With it, the query also sees the same files in each step. Block indexes are looked for by a listing of their own.
+/// Use a new value for each statement, so that each sees new files, and only to plan: a statement that writes changes
+/// what it has listed.
 ///
 /// ```
 /// # use avro_datafusion::{SharedListings, new_session};
